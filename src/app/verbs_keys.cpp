@@ -14,17 +14,13 @@
 #include "app/terminal.h"
 #include "app/verbs.h"
 #include "app/version.h"
+#include "base/json.h"
 
 namespace latchkey::app {
 namespace {
 
 constexpr std::size_t kPassphraseBytesMin = 12;
 constexpr auto kLookAgainAfter = std::chrono::milliseconds(500);
-
-std::int64_t number_of(const JsonObject& object, std::string_view name) {
-  const Json* value = object.if_contains(name);
-  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
-}
 
 // One line that is written over; nothing where nobody looks.
 class ProgressLine {
@@ -90,7 +86,7 @@ std::string words_of(const JsonObject& keys) {
   }
   if (const auto* rotation = base::find_object(keys, "rotation")) {
     words += fmt::format("Rotation since {}: {} of {} users and grants renewed, {} passes done, now at {}.\n", cell(*rotation, "started_at"),
-                         number_of(*rotation, "done"), number_of(*rotation, "total"), number_of(*rotation, "passes"), cell(*rotation, "stage"));
+                         base::integer_or(*rotation, "done"), base::integer_or(*rotation, "total"), base::integer_or(*rotation, "passes"), cell(*rotation, "stage"));
   }
   if (const auto* rotation = base::find_object(keys, "rotation")) words += awaited_words(*rotation, "It ends when these servers write under the new key");
   if (const auto* prepared = base::find_object(keys, "prepared")) words += prepared_words(*prepared);
@@ -123,7 +119,7 @@ Result<int> rotate_keys(const Session& session, bool no_wait) {
   ProgressLine line;
   while (base::find_object(keys->as_object(), "rotation") != nullptr || base::find_object(keys->as_object(), "prepared") != nullptr) {
     if (const auto* rotation = base::find_object(keys->as_object(), "rotation")) {
-      line.show(number_of(*rotation, "passes") > 0 ? "Making sure" : "Renewing", number_of(*rotation, "done"), number_of(*rotation, "total"));
+      line.show(base::integer_or(*rotation, "passes") > 0 ? "Making sure" : "Renewing", base::integer_or(*rotation, "done"), base::integer_or(*rotation, "total"));
     }
     std::this_thread::sleep_for(kLookAgainAfter);
     keys = client.get("/api/v1/keys");

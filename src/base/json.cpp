@@ -98,6 +98,16 @@ std::string string_or(const JsonObject& object, std::string_view key, std::strin
   return text == nullptr ? std::string(otherwise) : std::string(text->data(), text->size());
 }
 
+std::int64_t integer_or(const JsonObject& object, std::string_view key, std::int64_t otherwise) {
+  const auto* value = object.if_contains(key);
+  return value != nullptr && value->is_int64() ? value->get_int64() : otherwise;
+}
+
+bool flag_or(const JsonObject& object, std::string_view key, bool otherwise) {
+  const auto* value = object.if_contains(key);
+  return value != nullptr && value->is_bool() ? value->get_bool() : otherwise;
+}
+
 const JsonObject* find_object(const JsonObject& object, std::string_view key) {
   const auto* value = object.if_contains(key);
   return value == nullptr ? nullptr : value->if_object();

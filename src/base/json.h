@@ -5,6 +5,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -33,6 +35,8 @@ struct JsonLimits {
 // Members of foreign objects: nullptr where absent or of another type.
 [[nodiscard]] const boost::json::string* find_string(const JsonObject& object, std::string_view key);
 [[nodiscard]] std::string string_or(const JsonObject& object, std::string_view key, std::string_view otherwise = {});
+[[nodiscard]] std::int64_t integer_or(const JsonObject& object, std::string_view key, std::int64_t otherwise = 0);
+[[nodiscard]] bool flag_or(const JsonObject& object, std::string_view key, bool otherwise = false);
 [[nodiscard]] const JsonObject* find_object(const JsonObject& object, std::string_view key);
 [[nodiscard]] const JsonArray* find_array(const JsonObject& object, std::string_view key);
 

@@ -1,6 +1,7 @@
 #include "console/last_page.h"
 
 #include "base/bytes.h"
+#include "base/json.h"
 #include "base/shown_name.h"
 #include "console/signed_value.h"
 
@@ -18,11 +19,6 @@ std::string_view name_for(const net::HttpRequest& request) { return request.sche
 std::string cut(std::string text) {
   for (std::size_t most = kTextBytesMost; text.size() > kTextBytesMost; most /= 2) text = base::in_a_line(text, most);
   return text;
-}
-
-bool flag_of(const JsonObject& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
 }
 
 }  // namespace
@@ -44,11 +40,11 @@ std::optional<LastPage> LastPages::find(const net::HttpRequest& request, std::st
   if (!value || value->size() > kCookieBytesMost) return std::nullopt;
   const auto members = opened_value(vault_, kUse, *value, wall_.now());
   if (!members || base::string_or(*members, "key") != key) return std::nullopt;
-  return LastPage{.succeeded = flag_of(*members, "succeeded"),
+  return LastPage{.succeeded = base::flag_or(*members, "succeeded"),
                   .title = base::string_or(*members, "title"),
                   .text = base::string_or(*members, "text"),
                   .id = AuthorizationId::parse(base::string_or(*members, "id")).value_or(AuthorizationId{}),
-                  .has_console = flag_of(*members, "console")};
+                  .has_console = base::flag_or(*members, "console")};
 }
 
 }  // namespace latchkey::console

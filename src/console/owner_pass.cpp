@@ -1,6 +1,7 @@
 #include "console/owner_pass.h"
 
 #include "base/bytes.h"
+#include "base/json.h"
 #include "console/signed_value.h"
 
 namespace latchkey::console {
@@ -17,11 +18,6 @@ std::string attributes(const net::HttpRequest& request, std::int64_t max_age_s) 
   std::string text = "; Path=/; HttpOnly; SameSite=Strict; Max-Age=" + std::to_string(max_age_s);
   if (request.scheme == "https") text += "; Secure";
   return text;
-}
-
-std::int64_t number_of(const JsonObject& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
 }
 
 }  // namespace
@@ -48,10 +44,10 @@ std::optional<OwnerPass> OwnerPasses::of(const net::HttpRequest& request) const 
   const auto object = opened_value(vault_, kUse, *value, wall_.now());
   if (!object) return std::nullopt;
   return OwnerPass{.user = UserId::parse(base::string_or(*object, "user")).value_or(UserId{}),
-                   .auth_epoch = number_of(*object, "epoch"),
+                   .auth_epoch = base::integer_or(*object, "epoch"),
                    .grant = GrantId::parse(base::string_or(*object, "grant")).value_or(GrantId{}),
                    .account_id = base::string_or(*object, "account"),
-                   .ends = base::from_unix_ms(number_of(*object, "ends"))};
+                   .ends = base::from_unix_ms(base::integer_or(*object, "ends"))};
 }
 
 }  // namespace latchkey::console

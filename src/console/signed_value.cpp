@@ -1,6 +1,7 @@
 #include "console/signed_value.h"
 
 #include "base/bytes.h"
+#include "base/json.h"
 
 namespace latchkey::console {
 namespace {
@@ -9,11 +10,6 @@ constexpr std::int64_t kVersion = 1;
 
 std::string mac(const vault::Vault& vault, std::string_view use, std::string_view text) {
   return base::to_base64url(vault.keyed_hash(use, base::as_bytes(text)));
-}
-
-std::int64_t number_of(const JsonObject& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
 }
 
 }  // namespace
@@ -33,8 +29,8 @@ std::optional<JsonObject> opened_value(const vault::Vault& vault, std::string_vi
   const auto plain = base::from_base64url(text);
   if (!plain) return std::nullopt;
   auto json = base::parse_json(base::as_text(*plain));
-  if (!json || !json->is_object() || number_of(json->get_object(), "v") != kVersion) return std::nullopt;
-  if (now >= base::from_unix_ms(number_of(json->get_object(), "ends"))) return std::nullopt;
+  if (!json || !json->is_object() || base::integer_or(json->get_object(), "v") != kVersion) return std::nullopt;
+  if (now >= base::from_unix_ms(base::integer_or(json->get_object(), "ends"))) return std::nullopt;
   return std::move(json->get_object());
 }
 

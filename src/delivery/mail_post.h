@@ -99,6 +99,7 @@ class MailPost {
   [[nodiscard]] Task<Result<MailReach>> reach(MailSender sender);
   // Whether mails are handed to this connector. Errors: those of the store.
   [[nodiscard]] Task<Result<bool>> carries_mail(std::string connector);
+  [[nodiscard]] bool carries_mail(const store::Connector& connector) const;
   // Whether the sender may write to this address: a device to its recipient domains alone. Errors: refused/
   // `recipient_not_allowed`; invalid/`bad_address`; those of the store.
   [[nodiscard]] Task<Result<void>> may_write_to(MailSender sender, std::string address);
@@ -113,7 +114,6 @@ class MailPost {
   [[nodiscard]] Task<Result<std::unique_ptr<IncomingMail>>> open(MailSubmission submission);
 
  private:
-  [[nodiscard]] bool carries_mail(const store::Connector& connector) const;
   [[nodiscard]] std::uint64_t size_limit(const store::Connector& connector) const;
   [[nodiscard]] Task<Result<std::optional<std::vector<std::string>>>> recipient_domains(MailSender sender);
   [[nodiscard]] Task<Result<std::vector<store::Connector>>> candidates(MailSender sender);

@@ -175,7 +175,10 @@ Task<Result<void>> Reception::Incoming::seal_into(store::Batch& batch) {
   if (!admission) co_return std::unexpected(admission.error());
   const auto& delegation = opened_.delegation;
   if (admission->connector.type != delegation.type) co_return no_such_connector();  // another service than the grant's
-  auto sealed = co_await parts.delegations.seal(delegation, delivery_.id);
+  // The owner's that came with the connector, where the grant is still theirs; or whoever's it is.
+  const bool is_owners = admission->owner && admission->owner->user.id == delegation.user && admission->connector.type == delegation.type;
+  auto sealed = is_owners ? parts.delegations.seal_with(delegation, delivery_.id, admission->owner)
+                          : co_await parts.delegations.seal(delegation, delivery_.id);
   if (!sealed) co_return std::unexpected(sealed.error());
   delivery_.private_key_sealed = std::move(sealed->private_key_sealed);
   delivery_.document_key_sealed = document_->sealed_key();
@@ -272,52 +275,48 @@ Task<Result<std::vector<store::Delivery>>> Reception::earlier(std::vector<Incomi
 }
 
 Task<Result<Reception::Admission>> Reception::admit(Author author, std::string connector_id) {
-  const auto connector = co_await parts_.store.connector(connector_id);
-  if (!connector) co_return std::unexpected(connector.error());
-  if (!*connector) co_return no_such_connector();
-  if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
+  auto found = co_await parts_.store.admittance({.connector = std::move(connector_id), .user = author.user, .device = author.device});
+  if (!found) co_return std::unexpected(found.error());
+  if (!found->connector) co_return no_such_connector();
+  auto& connector = *found->connector;
+  if (const auto sound = parts_.sealing.check(connector); !sound) co_return std::unexpected(sound.error());
   Result<std::string> submitter = std::string("folder");
   if (!author.user.none())
-    submitter = co_await admit_user(author, **connector);
+    submitter = admit_user(author, found->user, connector);
   else if (!author.device.none())
-    submitter = co_await admit_device(author, **connector);
-  else if (!folder_may_use(**connector))
+    submitter = admit_device(author, found->device, connector);
+  else if (!folder_may_use(connector))
     co_return no_such_connector();
   if (!submitter) co_return std::unexpected(submitter.error());
-  co_return Admission{.connector = std::move(**connector), .submitter = std::move(*submitter)};
+  co_return Admission{.connector = std::move(connector), .submitter = std::move(*submitter), .owner = std::move(found->owner)};
 }
 
-Task<Result<std::string>> Reception::admit_user(Author author, store::Connector connector) {
-  const auto user = co_await parts_.store.user(author.user);
-  if (!user) co_return std::unexpected(user.error());
-  if (!*user) co_return no_such_connector();
-  if (const auto sound = parts_.user_seal.check(**user); !sound) co_return std::unexpected(sound.error());
-  if (!may_use(**user, connector)) co_return no_such_connector();
-  if (((*user)->uses & author.uses) != author.uses) co_return use_not_allowed();
-  if ((*user)->auth_epoch != author.auth_epoch)
-    co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
-  co_return (*user)->username;
+Result<std::string> Reception::admit_user(const Author& author, const std::optional<store::User>& user, const store::Connector& connector) const {
+  if (!user) return no_such_connector();
+  if (const auto sound = parts_.user_seal.check(*user); !sound) return std::unexpected(sound.error());
+  if (!may_use(*user, connector)) return no_such_connector();
+  if ((user->uses & author.uses) != author.uses) return use_not_allowed();
+  if (user->auth_epoch != author.auth_epoch) return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
+  return user->username;
 }
 
-Task<Result<std::string>> Reception::admit_device(Author author, store::Connector connector) {
-  const auto device = co_await parts_.store.device(author.device);
-  if (!device) co_return std::unexpected(device.error());
-  if (!*device) co_return no_such_connector();
-  if (const auto sound = parts_.device_seal.check(**device); !sound) co_return std::unexpected(sound.error());
-  if (!may_use(**device, connector)) co_return no_such_connector();
-  if (((*device)->uses & author.uses) != author.uses) co_return use_not_allowed();
-  if (author.secret_set_at && (*device)->secret_set_at != *author.secret_set_at)
-    co_return fail(ErrorKind::refused, "invalid_credentials",
-                   "The device has been given a new secret meanwhile. Enter it there, and send the document again.");
-  co_return (*device)->name;
+Result<std::string> Reception::admit_device(const Author& author, const std::optional<store::Device>& device, const store::Connector& connector) const {
+  if (!device) return no_such_connector();
+  if (const auto sound = parts_.device_seal.check(*device); !sound) return std::unexpected(sound.error());
+  if (!may_use(*device, connector)) return no_such_connector();
+  if ((device->uses & author.uses) != author.uses) return use_not_allowed();
+  if (author.secret_set_at && device->secret_set_at != *author.secret_set_at)
+    return fail(ErrorKind::refused, "invalid_credentials",
+                "The device has been given a new secret meanwhile. Enter it there, and send the document again.");
+  return device->name;
 }
 
-Task<Result<grants::Delegation>> Reception::open_grant(Submitter submitter, store::Connector connector) {
+Task<Result<grants::Delegation>> Reception::open_grant(Submitter submitter, store::Connector connector, std::optional<store::Holding> owner) {
   auto* caller = std::get_if<grants::Caller>(&submitter);
   if (caller != nullptr && opens_by_pin(caller->user, connector)) {
     co_return co_await parts_.delegations.delegate(std::move(*caller), connector.type);
   }
-  co_return co_await parts_.standing.open(std::move(connector));
+  co_return co_await parts_.standing.open_with(std::move(connector), std::move(owner));
 }
 
 Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission submission) {
@@ -360,7 +359,7 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   if (submission.opened)
     delegation = std::move(submission.opened->delegation);
   else
-    delegation = co_await open_grant(std::move(submission.submitter), connector);
+    delegation = co_await open_grant(std::move(submission.submitter), connector, std::move(admission.owner));
   if (!delegation) co_return std::unexpected(delegation.error());
   delivery.connector = connector.id;
   delivery.submitter = author.user;
@@ -404,7 +403,7 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
 Task<Result<OpenedConnector>> Reception::look(Submitter submitter, std::string connector) {
   auto admission = co_await admit(author_of(submitter), std::move(connector));
   if (!admission) co_return std::unexpected(admission.error());
-  auto delegation = co_await open_grant(std::move(submitter), admission->connector);
+  auto delegation = co_await open_grant(std::move(submitter), admission->connector, std::move(admission->owner));
   if (!delegation) co_return std::unexpected(delegation.error());
   co_return OpenedConnector{.connector = std::move(admission->connector),
                             .submitter = std::move(admission->submitter),

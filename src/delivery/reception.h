@@ -165,12 +165,13 @@ class Reception {
   struct Admission {
     store::Connector connector;
     std::string submitter;
+    std::optional<store::Holding> owner{};  // of what a standing delegation opens
   };
   [[nodiscard]] Task<Result<Admission>> admit(Author author, std::string connector);
-  [[nodiscard]] Task<Result<std::string>> admit_user(Author author, store::Connector connector);
-  [[nodiscard]] Task<Result<std::string>> admit_device(Author author, store::Connector connector);
+  [[nodiscard]] Result<std::string> admit_user(const Author& author, const std::optional<store::User>& user, const store::Connector& connector) const;
+  [[nodiscard]] Result<std::string> admit_device(const Author& author, const std::optional<store::Device>& device, const store::Connector& connector) const;
   // By the PIN that was shown, or by the connector's standing delegation.
-  [[nodiscard]] Task<Result<grants::Delegation>> open_grant(Submitter submitter, store::Connector connector);
+  [[nodiscard]] Task<Result<grants::Delegation>> open_grant(Submitter submitter, store::Connector connector, std::optional<store::Holding> owner);
   // For {device}: the submitting device, or the one that has the address alone where a person stood, or the person.
   [[nodiscard]] Task<Result<std::string>> device_name(bool is_person, std::string submitter_name, std::string source);
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> accept_together(std::vector<Incoming*> documents, Seconds wait);

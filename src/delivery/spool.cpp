@@ -9,24 +9,57 @@ constexpr std::size_t kDiskThreads = 2;
 constexpr std::size_t kSyncThreads = 8;
 constexpr UploadLimits kDownloads{.at_once = 64, .at_once_of_one = 8};
 
+// A document's file with what there is of the document.
+Result<std::shared_ptr<SpoolWriter>> begun(const IncomingDocument::Begin& begin, std::uint64_t size_bytes, Bytes small) {
+  auto writer = begin(size_bytes);
+  const auto done = writer ? (*writer)->append(small) : Result<void>(std::unexpected(writer.error()));
+  base::wipe(small.data(), small.size());
+  if (!done) return std::unexpected(done.error());
+  return std::shared_ptr<SpoolWriter>(std::move(*writer));
+}
+
+// Of a document that could not be written a moment ago.
+std::unexpected<Error> lost() {
+  return fail(ErrorKind::unavailable, "spool_failed", "The server's disk does not do as it should; its log says more.");
+}
+
 }  // namespace
 
-IncomingDocument::IncomingDocument(Threads threads, std::unique_ptr<SpoolWriter> writer,
-                                   std::shared_ptr<const SpoolRoom> room, const grants::Sealing& sealing, DeliveryId id,
-                                   Secret key)
+IncomingDocument::IncomingDocument(Threads threads, Begin begin, std::shared_ptr<const SpoolRoom> room,
+                                   const grants::Sealing& sealing, DeliveryId id, Secret key)
     : threads_(std::move(threads)),
-      writer_(std::move(writer)),
+      begin_(std::move(begin)),
       room_(std::move(room)),
       sealing_(sealing),
       id_(id),
       key_(std::move(key)) {}
 
 IncomingDocument::~IncomingDocument() {
+  base::wipe(small_.data(), small_.size());
   // Removing the file is the disk thread's work.
-  threads_.disk->post([writer = std::move(writer_)]() mutable { writer.reset(); });
+  if (writer_) threads_.disk->post([writer = std::move(writer_)]() mutable { writer.reset(); });
+}
+
+Task<Result<void>> IncomingDocument::begin(std::uint64_t size_bytes) {
+  auto work = [begin = begin_, size_bytes, small = std::exchange(small_, {})]() mutable { return begun(begin, size_bytes, std::move(small)); };
+  auto writer = co_await threads_.disk->run(std::move(work));
+  lost_ = !writer;
+  if (!writer) co_return std::unexpected(writer.error());
+  writer_ = std::move(*writer);
+  co_return Result<void>{};
 }
 
 Task<Result<void>> IncomingDocument::append(Bytes octets) {
+  if (!writer_ && !lost_ && small_.size() + octets.size() <= kSmallBytes) {
+    if (small_.empty()) small_.reserve(kSmallBytes);  // none of it is left behind by growing
+    small_.insert(small_.end(), octets.begin(), octets.end());
+    base::wipe(octets.data(), octets.size());
+    co_return Result<void>{};
+  }
+  if (!writer_ && !lost_) {
+    if (auto begun = co_await begin(kSmallBytes); !begun) co_return begun;
+  }
+  if (lost_) co_return lost();
   const bool look = writer_->size_bytes() + octets.size() >= room_checked_;
   if (look) room_checked_ = writer_->size_bytes() + octets.size() + SpoolRoom::kLookEveryBytes;
   auto work = [writer = writer_, room = look ? room_ : nullptr, octets = std::move(octets)]() mutable -> Result<void> {
@@ -41,11 +74,28 @@ Task<Result<void>> IncomingDocument::append(Bytes octets) {
 }
 
 Task<Result<Spooled>> IncomingDocument::finish() {
-  auto work = [writer = writer_]() -> Result<Spooled> {
-    if (auto done = writer->finish(); !done) return std::unexpected(done.error());
-    return Spooled{.size_bytes = writer->size_bytes(), .sha256 = writer->sha256()};
+  if (lost_) co_return lost();
+  struct Written {
+    std::shared_ptr<SpoolWriter> writer;
+    Spooled spooled;
   };
-  co_return co_await threads_.syncs->run(std::move(work));
+  auto work = [begin = begin_, writer = writer_, small = std::exchange(small_, {})]() mutable -> Result<Written> {
+    if (!writer) {
+      const auto size_bytes = small.size();
+      auto made = begun(begin, size_bytes, std::move(small));
+      if (!made) return std::unexpected(made.error());
+      writer = std::move(*made);
+    }
+    if (auto done = writer->finish(); !done) return std::unexpected(done.error());
+    const auto size_bytes = writer->size_bytes();
+    const auto sha256 = writer->sha256();
+    return Written{.writer = std::move(writer), .spooled = {.size_bytes = size_bytes, .sha256 = sha256}};
+  };
+  auto written = co_await threads_.syncs->run(std::move(work));
+  lost_ = !written;
+  if (!written) co_return std::unexpected(written.error());
+  writer_ = std::move(written->writer);
+  co_return written->spooled;
 }
 
 Task<Result<Secret>> OutgoingDocument::read(std::uint64_t offset, std::size_t size_bytes) {
@@ -75,18 +125,18 @@ Result<void> Spool::prepare() {
 
 Task<Result<std::unique_ptr<IncomingDocument>>> Spool::receive(DeliveryId id, std::uint64_t size_bytes) {
   Secret key(parts_.entropy.bytes(kDocumentKeyBytes));
-  auto* files = &parts_.files;
-  auto work = [files, room = room_, directory = parts_.directory, id, size_bytes,
-               key = key.clone()]() mutable -> Result<std::unique_ptr<SpoolWriter>> {
-    if (const auto enough = room->check(size_bytes); !enough) return std::unexpected(enough.error());
-    return SpoolWriter::create(*files, directory, id, std::move(key));
+  auto begin = [files = &parts_.files, log = &parts_.log, room = room_, directory = parts_.directory, id,
+                key = std::make_shared<const Secret>(key.clone())](std::uint64_t bytes) -> Result<std::unique_ptr<SpoolWriter>> {
+    auto enough = room->check(bytes);
+    auto writer = enough ? SpoolWriter::create(*files, directory, id, key->clone()) : std::unexpected(enough.error());
+    if (!writer) log->error("spool_not_written", writer.error());
+    return writer;
   };
-  auto writer = co_await threads_.disk->run(std::move(work));
-  if (!writer) {
-    parts_.log.error("spool_not_written", writer.error());
-    co_return std::unexpected(writer.error());
+  auto document = std::make_unique<IncomingDocument>(threads_, std::move(begin), room_, parts_.sealing, id, std::move(key));
+  if (size_bytes > IncomingDocument::kSmallBytes) {
+    if (const auto begun = co_await document->begin(size_bytes); !begun) co_return std::unexpected(begun.error());
   }
-  co_return std::make_unique<IncomingDocument>(threads_, std::move(*writer), room_, parts_.sealing, id, std::move(key));
+  co_return document;
 }
 
 Task<Result<std::unique_ptr<OutgoingDocument>>> Spool::open(DeliveryId id, Bytes key_sealed, std::uint64_t size_bytes) {

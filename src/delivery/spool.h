@@ -2,7 +2,7 @@
 // waits, synced by others: many syncs that wait for the disk at once share its journal's commits, and hold up no writing.
 //
 // Invariants: what receive() → finish() has answered survives the loss of power; a document abandoned before leaves no file;
-// nothing is held in memory but the octets on their way. Concurrency: thread-safe; whoever awaits resumes on its own
+// nothing is held in memory but the octets on their way: of a small document all of them, which is then written in one go. Concurrency: thread-safe; whoever awaits resumes on its own
 // executor. The sealing, the files and the log outlive the spool, and the spool outlives what it gave out.
 #pragma once
 
@@ -33,12 +33,18 @@ class IncomingDocument {
     std::shared_ptr<base::Worker> disk;   // writes and reads
     std::shared_ptr<base::Worker> syncs;  // waits for the medium
   };
-  IncomingDocument(Threads threads, std::unique_ptr<SpoolWriter> writer, std::shared_ptr<const SpoolRoom> room,
-                   const grants::Sealing& sealing, DeliveryId id, Secret key);
+  // Blocking, for a thread of the disk: looks for room for so many octets, and makes the file.
+  using Begin = std::function<Result<std::unique_ptr<SpoolWriter>>(std::uint64_t size_bytes)>;
+  // What is no longer than this, or not yet, is on no disk before finish().
+  static constexpr std::size_t kSmallBytes = 64 << 10;
+  IncomingDocument(Threads threads, Begin begin, std::shared_ptr<const SpoolRoom> room, const grants::Sealing& sealing, DeliveryId id,
+                   Secret key);
   IncomingDocument(const IncomingDocument&) = delete;
   IncomingDocument& operator=(const IncomingDocument&) = delete;
   ~IncomingDocument();
 
+  // Makes the file at once: of a document of which it is known that it is not small. Errors as of append().
+  [[nodiscard]] Task<Result<void>> begin(std::uint64_t size_bytes);
   // Errors: unavailable/`spool_full`, `spool_failed`; the document is lost then.
   [[nodiscard]] Task<Result<void>> append(Bytes octets);
   // File and directory are on the medium when it answers, and nothing is held open any more. Once. Errors as of append().
@@ -51,7 +57,10 @@ class IncomingDocument {
 
  private:
   Threads threads_;
-  std::shared_ptr<SpoolWriter> writer_;
+  Begin begin_;
+  std::shared_ptr<SpoolWriter> writer_;  // absent: what there is lies in small_
+  Bytes small_;
+  bool lost_ = false;
   std::shared_ptr<const SpoolRoom> room_;
   std::uint64_t room_checked_ = 0;  // for so many octets
   const grants::Sealing& sealing_;
@@ -96,8 +105,8 @@ class Spool {
   // Makes the directory, durably. Blocking; at start. Errors: misconfigured/`spool_directory`.
   [[nodiscard]] Result<void> prepare();
 
-  // Begins a document; `id` is drawn for it and never used again. `size_bytes`: as far as it is known. Errors:
-  // unavailable/`spool_full` (also where the reserve would be touched), `spool_failed`.
+  // Begins a document; `id` is drawn for it and never used again. `size_bytes`: as far as it is known. Errors, of what is known not to
+  // be small: unavailable/`spool_full` (also where the reserve would be touched), `spool_failed`.
   [[nodiscard]] Task<Result<std::unique_ptr<IncomingDocument>>> receive(DeliveryId id, std::uint64_t size_bytes = 0);
   // Errors: not_found/`document_missing`, corrupt/`document_damaged`, corrupt/`ciphertext_rejected`,
   // unavailable/`spool_failed`.

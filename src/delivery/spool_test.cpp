@@ -110,6 +110,27 @@ TEST_F(SpoolOnDisk, WhatIsDroppedLeavesNothing) {
   while (!wait_for(spool_.documents())->empty()) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
 }
 
+TEST_F(SpoolOnDisk, ASmallDocumentIsWrittenInOneGoAndALongerOneOnItsWay) {
+  const auto small = id();
+  auto incoming = wait_for(spool_.receive(small));
+  ASSERT_TRUE(incoming);
+  ASSERT_TRUE(wait_for((*incoming)->append(Bytes(30'000, 1))));
+  ASSERT_TRUE(wait_for((*incoming)->append(Bytes(IncomingDocument::kSmallBytes - 30'000, 2))));
+  EXPECT_TRUE(wait_for(spool_.documents())->empty()) << "nothing before its end";
+  const auto key = (*incoming)->sealed_key();
+  ASSERT_EQ(wait_for((*incoming)->finish()).value().size_bytes, IncomingDocument::kSmallBytes);
+  (*incoming)->keep();
+  const auto read = wait_for(wait_for(spool_.open(small, key, IncomingDocument::kSmallBytes)).value()->read(29'999, 2)).value();
+  EXPECT_EQ(read.reveal_text(), "\x01\x02");
+
+  auto longer = wait_for(spool_.receive(id()));
+  ASSERT_TRUE(longer);
+  ASSERT_TRUE(wait_for((*longer)->append(Bytes(IncomingDocument::kSmallBytes, 1))));
+  ASSERT_TRUE(wait_for((*longer)->append(Bytes(1, 2))));
+  EXPECT_EQ(wait_for(spool_.documents())->size(), 2U);
+  ASSERT_EQ(wait_for((*longer)->finish()).value().size_bytes, IncomingDocument::kSmallBytes + 1);
+}
+
 TEST_F(SpoolOnDisk, D2_WhatNobodyKnowsLiesAsideAndWhatWasNeverWholeGoes) {
   const auto whole = id();
   const auto spooled = take_in(whole, Bytes(2 * kChunkBytes, 7));
@@ -199,7 +220,9 @@ TEST_F(SpoolOnDisk, RefusesBeforeTheDiskIsFull) {
                .room = [&room](const std::string&) -> Result<store::DiskRoom> { return room; }});
   const auto receive = [&](std::uint64_t size_bytes) {
     const auto incoming = wait_for(spool.receive(id(), size_bytes));
-    return incoming ? std::string("taken") : incoming.error().reason;
+    if (!incoming) return incoming.error().reason;
+    const auto whole = size_bytes == 0 ? wait_for((*incoming)->finish()) : Result<Spooled>{};
+    return whole ? std::string("taken") : whole.error().reason;
   };
   room = {.free_bytes = 150 * kMega, .size_bytes = 1000 * kMega};
   EXPECT_EQ(receive(0), "taken");

@@ -73,16 +73,20 @@ Task<Result<SealedDelegation>> Delegations::seal(const Delegation& delegation, D
   // All as of one moment.
   const auto holding = co_await parts_.store.holding(delegation.user, delegation.type);
   if (!holding) co_return std::unexpected(holding.error());
-  const auto* all = *holding ? &**holding : nullptr;
-  if (const auto good = still_good(delegation, all); !good) co_return std::unexpected(good.error());
+  co_return seal_with(delegation, delivery, *holding);
+}
+
+Result<SealedDelegation> Delegations::seal_with(const Delegation& delegation, DeliveryId delivery, const std::optional<store::Holding>& holding) const {
+  const auto* all = holding ? &*holding : nullptr;
+  if (const auto good = still_good(delegation, all); !good) return std::unexpected(good.error());
   const auto* held = held_grant(*all, delegation.grant);
-  if (held == nullptr) co_return no_such_grant();
+  if (held == nullptr) return no_such_grant();
   const auto& grant = held->view.grant;
-  if (const auto checked = parts_.sealing.check(grant); !checked) co_return std::unexpected(checked.error());
+  if (const auto checked = parts_.sealing.check(grant); !checked) return std::unexpected(checked.error());
   vault::PublicKey key;
   if (grant.user != delegation.user || grant.public_key != delegation.grant_public_key ||
       delegation.public_key.size() != key.size()) {
-    co_return no_such_grant();
+    return no_such_grant();
   }
   std::ranges::copy(delegation.public_key, key.begin());
   SealedDelegation sealed{.private_key_sealed = parts_.sealing.seal_delivery_key(delivery, delegation.private_key),
@@ -90,7 +94,7 @@ Task<Result<SealedDelegation>> Delegations::seal(const Delegation& delegation, D
   sealed.batch.emplace_back(store::UpdateGrant{grant});
   sealed.batch.emplace_back(store::PutWrap{
       parts_.sealing.wrap_for_delivery(grant, delivery, key, delegation.grant_private_key, parts_.wall.now())});
-  co_return sealed;
+  return sealed;
 }
 
 Task<Result<DeliveryToken>> Delegations::token(store::Delivery delivery, Seconds min_valid) {

@@ -59,6 +59,8 @@ class Delegations {
   // standing one has ended or its owner is switched off, not_found/`no_such_grant` when the grant has been deleted or has got
   // another pair, corrupt/`record_altered`, those of the store.
   [[nodiscard]] Task<Result<SealedDelegation>> seal(const Delegation& delegation, DeliveryId delivery);
+  // The same, with what the grant's owner holds of its type as it was read just now.
+  [[nodiscard]] Result<SealedDelegation> seal_with(const Delegation& delegation, DeliveryId delivery, const std::optional<store::Holding>& holding) const;
 
   // Errors: needs_person/`authorization_needed`, `delegation_ended`; not_found/`no_such_grant`;
   // unavailable/`provider_unreachable`, misconfigured/`app_misconfigured` (both with retry_after); corrupt/`record_altered`;

@@ -1,5 +1,7 @@
 #include "grants/flow_record.h"
 
+#include "base/json.h"
+
 namespace latchkey::grants {
 namespace {
 
@@ -12,16 +14,6 @@ Bytes octets64(const JsonObject& object, std::string_view key) {
 template <class SomeId>
 SomeId id_of(const JsonObject& object, std::string_view key) {
   return SomeId::parse(base::string_or(object, key)).value_or(SomeId{});
-}
-
-std::int64_t number_of(const JsonObject& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
-}
-
-bool flag_of(const JsonObject& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
 }
 
 JsonObject json_of(const store::User& user) {
@@ -38,10 +30,10 @@ store::User user_of(const JsonObject& object) {
   user.username_key = base::string_or(object, "username_key");
   user.name = base::string_or(object, "name");
   user.email = base::string_or(object, "email");
-  user.auth_epoch = number_of(object, "auth_epoch");
+  user.auth_epoch = base::integer_or(object, "auth_epoch");
   user.public_key = octets64(object, "public_key");
   user.private_key_wrapped = octets64(object, "private_key_wrapped");
-  user.version = number_of(object, "version");
+  user.version = base::integer_or(object, "version");
   return user;
 }
 
@@ -58,7 +50,7 @@ store::Grant grant_of(const JsonObject& object) {
   grant.app = base::string_or(object, "app");
   grant.params_json = base::string_or(object, "params", "{}");
   grant.public_key = octets64(object, "public_key");
-  grant.generation = number_of(object, "generation");
+  grant.generation = base::integer_or(object, "generation");
   return grant;
 }
 
@@ -77,14 +69,14 @@ Harvest harvest_of(const JsonObject& object) {
   Harvest harvest;
   harvest.refresh_sealed = octets64(object, "refresh");
   harvest.access_sealed = octets64(object, "access");
-  harvest.issued_at = base::from_unix_ms(number_of(object, "issued_at"));
-  if (object.contains("expires_at")) harvest.access_expires_at = base::from_unix_ms(number_of(object, "expires_at"));
+  harvest.issued_at = base::from_unix_ms(base::integer_or(object, "issued_at"));
+  if (object.contains("expires_at")) harvest.access_expires_at = base::from_unix_ms(base::integer_or(object, "expires_at"));
   harvest.scopes = base::string_or(object, "scopes");
   harvest.missing_scopes = base::string_or(object, "missing");
   harvest.extras_json = base::string_or(object, "extras", "{}");
   harvest.account_id = base::string_or(object, "account_id");
   harvest.account_name = base::string_or(object, "account_name");
-  harvest.account_unanswered = flag_of(object, "account_unanswered");
+  harvest.account_unanswered = base::flag_or(object, "account_unanswered");
   harvest.intent = id_of<IntentId>(object, "intent");
   harvest.place = base::string_or(object, "place");
   return harvest;
@@ -99,7 +91,7 @@ JsonObject json_of(const DeviceFlow& device) {
 DeviceFlow device_of(const JsonObject& object) {
   return {.prompt = {.user_code = base::string_or(object, "user_code"), .verification_uri = base::string_or(object, "uri"),
                      .verification_uri_complete = base::string_or(object, "uri_complete")},
-          .code = Secret(std::string_view(base::string_or(object, "code"))), .interval = Seconds(number_of(object, "interval_s")),
+          .code = Secret(std::string_view(base::string_or(object, "code"))), .interval = Seconds(base::integer_or(object, "interval_s")),
           .intent = id_of<IntentId>(object, "intent"), .node = id_of<NodeId>(object, "node")};
 }
 
@@ -176,12 +168,12 @@ FlowRecord FlowRecord::copy_of_harvest() const {
 
 Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
   const auto parsed = parse_json(plain.reveal_text());
-  if (!parsed || !parsed->is_object() || number_of(parsed->get_object(), "v") != 1) {
+  if (!parsed || !parsed->is_object() || base::integer_or(parsed->get_object(), "v") != 1) {
     return fail(ErrorKind::corrupt, "record_altered", "A pending authorisation cannot be read; begin again.");
   }
   const auto& object = parsed->get_object();
   FlowRecord record;
-  record.kind = static_cast<FlowKind>(number_of(object, "kind"));
+  record.kind = static_cast<FlowKind>(base::integer_or(object, "kind"));
   if (const auto* user = base::find_object(object, "user")) record.user = user_of(*user);
   if (const auto* grant = base::find_object(object, "grant")) record.grant = grant_of(*grant);
   if (const auto* harvest = base::find_object(object, "harvest")) record.harvest = harvest_of(*harvest);
@@ -191,12 +183,12 @@ Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
     }
   }
   record.new_group = base::string_or(object, "new_group");
-  record.new_keys = flag_of(object, "new_keys");
-  record.allow_token = flag_of(object, "allow_token");
+  record.new_keys = base::flag_or(object, "new_keys");
+  record.allow_token = base::flag_or(object, "allow_token");
   record.wrap_sealed = octets64(object, "wrap");
   record.expected_account = base::string_or(object, "expected_account");
   record.expected_name = base::string_or(object, "expected_name");
-  if (object.contains("revoked_as")) record.revoked_as = number_of(object, "revoked_as");
+  if (object.contains("revoked_as")) record.revoked_as = base::integer_or(object, "revoked_as");
   record.redirect_uri = base::string_or(object, "redirect_uri");
   record.issuer = base::string_or(object, "issuer");
   record.token_endpoint = base::string_or(object, "token_endpoint");
@@ -208,13 +200,13 @@ Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
   record.actor = base::string_or(object, "actor");
   record.source = base::string_or(object, "source");
   record.cloud_app = base::string_or(object, "cloud_app");
-  record.opened_by_other = flag_of(object, "opened_by_other");
-  record.in_clear = flag_of(object, "in_clear");
-  record.way = static_cast<AuthorizationWay>(number_of(object, "way"));
-  record.presentation = flag_of(object, "page") ? Presentation::page : Presentation::popup;
+  record.opened_by_other = base::flag_or(object, "opened_by_other");
+  record.in_clear = base::flag_or(object, "in_clear");
+  record.way = static_cast<AuthorizationWay>(base::integer_or(object, "way"));
+  record.presentation = base::flag_or(object, "page") ? Presentation::page : Presentation::popup;
   if (const auto* device = base::find_object(object, "device")) record.device = device_of(*device);
   record.link_ticket = Secret(std::string_view(base::string_or(object, "link_ticket")));
-  record.answer_until = base::from_unix_ms(number_of(object, "answer_until"));
+  record.answer_until = base::from_unix_ms(base::integer_or(object, "answer_until"));
   return record;
 }
 

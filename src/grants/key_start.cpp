@@ -16,11 +16,6 @@ std::unexpected<Error> refuse(std::string reason, std::string text) {
   return fail(ErrorKind::misconfigured, std::move(reason), std::move(text), {.field = "master_key_file"});
 }
 
-std::int64_t number_of(const JsonObject& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
-}
-
 Bytes octets_of(const JsonObject& object, std::string_view key) {
   return base::from_hex(base::string_or(object, key)).value_or(Bytes());
 }
@@ -65,14 +60,14 @@ std::optional<RotationState> RotationState::from_octets(ByteView octets) {
   state.from = octets_of(*object, "from");
   state.to = octets_of(*object, "to");
   state.owner = NodeId::parse(base::string_or(*object, "owner")).value_or(NodeId{});
-  state.started_at = base::from_unix_ms(number_of(*object, "started_at"));
-  state.stage = static_cast<Stage>(number_of(*object, "stage"));
+  state.started_at = base::from_unix_ms(base::integer_or(*object, "started_at"));
+  state.stage = static_cast<Stage>(base::integer_or(*object, "stage"));
   state.cursor = octets_of(*object, "cursor");
-  state.passes = number_of(*object, "passes");
-  state.done = number_of(*object, "done");
-  state.total = number_of(*object, "total");
-  state.unreadable = number_of(*object, "unreadable");
-  state.changed = number_of(*object, "changed");
+  state.passes = base::integer_or(*object, "passes");
+  state.done = base::integer_or(*object, "done");
+  state.total = base::integer_or(*object, "total");
+  state.unreadable = base::integer_or(*object, "unreadable");
+  state.changed = base::integer_or(*object, "changed");
   return state;
 }
 
@@ -84,7 +79,7 @@ Bytes RetiredKey::to_octets() const {
 std::optional<RetiredKey> RetiredKey::from_octets(ByteView octets) {
   const auto object = object_of(octets);
   if (!object) return std::nullopt;
-  return RetiredKey{.id = octets_of(*object, "id"), .retired_at = base::from_unix_ms(number_of(*object, "retired_at")),
+  return RetiredKey{.id = octets_of(*object, "id"), .retired_at = base::from_unix_ms(base::integer_or(*object, "retired_at")),
                     .path = base::string_or(*object, "path")};
 }
 

@@ -53,12 +53,16 @@ Task<Result<MadeStanding>> StandingDelegations::make(const Delegation& opened) {
 }
 
 Task<Result<Delegation>> StandingDelegations::open(store::Connector connector) {
+  auto holding = co_await parts_.store.holding(connector.owner, connector.type);
+  if (!holding) co_return std::unexpected(holding.error());
+  co_return co_await open_with(std::move(connector), std::move(*holding));
+}
+
+Task<Result<Delegation>> StandingDelegations::open_with(store::Connector connector, std::optional<store::Holding> holding) {
   if (const auto sound = parts_.sealing.check(connector); !sound) co_return std::unexpected(sound.error());
   const auto& standing = connector.delegation;
   if (standing.id.none()) co_return delegation_ended();
-  const auto holding = co_await parts_.store.holding(connector.owner, connector.type);
-  if (!holding) co_return std::unexpected(holding.error());
-  const auto* held = *holding ? held_grant(**holding, standing.grant) : nullptr;
+  const auto* held = holding ? held_grant(*holding, standing.grant) : nullptr;
   if (held == nullptr) {
     // Another owner's, or of another type, or gone.
     const auto elsewhere = co_await parts_.store.grant(standing.grant);
@@ -68,7 +72,7 @@ Task<Result<Delegation>> StandingDelegations::open(store::Connector connector) {
   }
   const auto& grant = held->view.grant;
   if (const auto checked = parts_.sealing.check(grant); !checked) co_return std::unexpected(checked.error());
-  if (!(*holding)->user.enabled) {
+  if (!holding->user.enabled) {
     co_return fail(ErrorKind::needs_person, "delegation_ended",
                    "The owner of the account this connector delivers to is switched off. An administrator can switch them on.");
   }

@@ -44,6 +44,8 @@ class StandingDelegations {
   // Opens the grant for one delivery, or one look: the same as the PIN does. Errors: needs_person/`delegation_ended`; not_found/
   // `no_such_grant`; corrupt/`record_altered`, `ciphertext_rejected`; those of the store.
   [[nodiscard]] Task<Result<Delegation>> open(store::Connector connector);
+  // The same, with its owner's holding as it was read with it (Admittance).
+  [[nodiscard]] Task<Result<Delegation>> open_with(store::Connector connector, std::optional<store::Holding> holding);
 
   // Whether it would open. Errors: those of the store.
   [[nodiscard]] Task<Result<bool>> lives(store::StandingDelegation standing);

@@ -186,6 +186,18 @@ struct Holding {
   User user;
   std::vector<Held> grants;  // by type
 };
+// What has to be known of a document on its way in, each part as of one moment; asked for in one question, since a mail asks twice.
+struct AdmittanceQuery {
+  std::string connector;
+  UserId user{};      // none: not asked for
+  DeviceId device{};  // the same
+};
+struct Admittance {
+  std::optional<Connector> connector;
+  std::optional<User> user;
+  std::optional<Device> device;
+  std::optional<Holding> owner;  // of a connector with a standing delegation, with the grants of its type
+};
 struct DueGrant {
   GrantId id;
   WallTime due_at;
@@ -317,6 +329,7 @@ class Store {
 
   [[nodiscard]] virtual Task<Result<std::vector<Connector>>> connectors() = 0;  // by id
   [[nodiscard]] virtual Task<Result<std::optional<Connector>>> connector(std::string id) = 0;
+  [[nodiscard]] virtual Task<Result<Admittance>> admittance(AdmittanceQuery query) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Device>>> devices() = 0;  // by name_key
   [[nodiscard]] virtual Task<Result<std::optional<Device>>> device(DeviceId id) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Device>>> device_by_name_key(std::string name_key) = 0;

@@ -62,6 +62,16 @@ Task<Result<std::vector<Connector>>> MemoryStore::connectors() {
   co_return all;
 }
 
+Task<Result<Admittance>> MemoryStore::admittance(AdmittanceQuery query) {
+  Admittance found{.connector = *co_await connector(std::move(query.connector)),
+                   .user = *co_await user(query.user),
+                   .device = *co_await device(query.device),
+                   .owner = {}};
+  if (found.connector && !found.connector->delegation.id.none())
+    found.owner = *co_await holding(found.connector->owner, found.connector->type);
+  co_return found;
+}
+
 Task<Result<std::optional<Connector>>> MemoryStore::connector(std::string id) {
   const auto* found = connectors_.find(id);
   co_return found == nullptr ? std::nullopt : std::optional(*found);

@@ -73,6 +73,7 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Task<Result<std::vector<store::Revocation>>> revocations_after(RevocationId after, std::size_t limit) override;
   [[nodiscard]] Task<Result<std::vector<store::Connector>>> connectors() override;
   [[nodiscard]] Task<Result<std::optional<store::Connector>>> connector(std::string id) override;
+  [[nodiscard]] Task<Result<store::Admittance>> admittance(store::AdmittanceQuery query) override;
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> delivery(DeliveryId id) override;
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> delivery_by_key(UserId submitter, DeviceId device,
                                                                              std::string idempotency_key) override;

@@ -82,6 +82,7 @@ class StoreLink final : public store::Store {
   [[nodiscard]] Task<Result<std::vector<store::Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) override { return pass(store_.authorizations_after(after, limit)); }
   [[nodiscard]] Task<Result<std::vector<store::Revocation>>> revocations_after(RevocationId after, std::size_t limit) override { return pass(store_.revocations_after(after, limit)); }
   [[nodiscard]] Task<Result<std::vector<store::Connector>>> connectors() override { return pass(store_.connectors()); }
+  [[nodiscard]] Task<Result<store::Admittance>> admittance(store::AdmittanceQuery query) override { return pass(store_.admittance(std::move(query))); }
   [[nodiscard]] Task<Result<std::optional<store::Connector>>> connector(std::string id) override { return pass(store_.connector(std::move(id))); }
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> delivery(DeliveryId id) override { return pass(store_.delivery(id)); }
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> delivery_by_key(UserId submitter, DeviceId device, std::string idempotency_key) override {

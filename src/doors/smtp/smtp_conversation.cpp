@@ -262,12 +262,7 @@ Task<bool> SmtpConversation::add_connector(std::string connector) {
     session_.answer(reply_of(limit.error()));
     co_return true;
   }
-  const auto is_mailbox = co_await parts_.post.carries_mail(connector);
-  if (!is_mailbox) {
-    session_.answer(reply_of(is_mailbox.error()));
-    co_return true;
-  }
-  if (*is_mailbox) {
+  if (parts_.post.carries_mail(opened_.at(connector)->connector)) {
     session_.answer({550, "5.1.1", "This connector sends mail: write to the people themselves"});
     co_return true;
   }

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "base/pool.h"
+#include "store/admittance.h"
 #include "store/postgres/standing_line.h"
 #include "store/postgres/queries.h"
 #include "store/postgres/schema.h"
@@ -159,6 +160,9 @@ class PostgresStore final : public Store {
   }
   Task<Result<std::optional<Connector>>> connector(std::string id) override {
     return read([id = std::move(id)](Connection& db) { return find_connector(db, id); });
+  }
+  Task<Result<Admittance>> admittance(AdmittanceQuery query) override {
+    return read([query = std::move(query)](Connection& db) { return find_admittance(db, query); });
   }
   Task<Result<std::optional<Delivery>>> delivery(DeliveryId id) override {
     return read([id](Connection& db) { return find_delivery(db, id); });

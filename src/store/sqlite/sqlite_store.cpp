@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "base/pool.h"
+#include "store/admittance.h"
 #include "store/data_lock.h"
 #include "store/sqlite/queries.h"
 #include "store/sqlite/reader_connections.h"
@@ -234,6 +235,9 @@ class SqliteStore final : public Store {
   }
   Task<Result<std::optional<Connector>>> connector(std::string id) override {
     return read([id = std::move(id)](Connection& db) { return find_connector(db, id); });
+  }
+  Task<Result<Admittance>> admittance(AdmittanceQuery query) override {
+    return read([query = std::move(query)](Connection& db) { return find_admittance(db, query); });
   }
   Task<Result<std::optional<Delivery>>> delivery(DeliveryId id) override {
     return read([id](Connection& db) { return find_delivery(db, id); });
