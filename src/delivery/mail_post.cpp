@@ -66,6 +66,7 @@ Task<Result<store::Delivery>> IncomingMail::accept() {
     if (const auto allowed = check_recipient(one, parts_.recipient_domains); !allowed)
       co_return std::unexpected(allowed.error());
   }
+  if (const auto safe = co_await parts_.document->complete(); !safe) co_return std::unexpected(safe.error());  // or a full disk would count
   const auto count = recipients.size();
   auto counted = co_await parts_.caps.take(parts_.principal, count);
   if (!counted) co_return std::unexpected(counted.error());

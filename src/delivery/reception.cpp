@@ -277,18 +277,22 @@ Task<Result<std::vector<store::Delivery>>> Reception::earlier(std::vector<Incomi
 Task<Result<Reception::Admission>> Reception::admit(Author author, std::string connector_id) {
   auto found = co_await parts_.store.admittance({.connector = std::move(connector_id), .user = author.user, .device = author.device});
   if (!found) co_return std::unexpected(found.error());
-  if (!found->connector) co_return no_such_connector();
-  auto& connector = *found->connector;
-  if (const auto sound = parts_.sealing.check(connector); !sound) co_return std::unexpected(sound.error());
+  co_return judge(author, std::move(*found));
+}
+
+Result<Reception::Admission> Reception::judge(const Author& author, store::Admittance found) const {
+  if (!found.connector) return no_such_connector();
+  auto& connector = *found.connector;
+  if (const auto sound = parts_.sealing.check(connector); !sound) return std::unexpected(sound.error());
   Result<std::string> submitter = std::string("folder");
   if (!author.user.none())
-    submitter = admit_user(author, found->user, connector);
+    submitter = admit_user(author, found.user, connector);
   else if (!author.device.none())
-    submitter = admit_device(author, found->device, connector);
+    submitter = admit_device(author, found.device, connector);
   else if (!folder_may_use(connector))
-    co_return no_such_connector();
-  if (!submitter) co_return std::unexpected(submitter.error());
-  co_return Admission{.connector = std::move(connector), .submitter = std::move(*submitter), .owner = std::move(found->owner)};
+    return no_such_connector();
+  if (!submitter) return std::unexpected(submitter.error());
+  return Admission{.connector = std::move(connector), .submitter = std::move(*submitter), .owner = std::move(found.owner)};
 }
 
 Result<std::string> Reception::admit_user(const Author& author, const std::optional<store::User>& user, const store::Connector& connector) const {
@@ -411,7 +415,20 @@ Task<Result<OpenedConnector>> Reception::look(Submitter submitter, std::string c
 }
 
 Task<Result<void>> Reception::check_access(Author author, std::string connector) {
-  const auto admission = co_await admit(author, std::move(connector));
+  // Without the owner's grants, which nobody needs who only looks.
+  const auto found = co_await parts_.store.connector(std::move(connector));
+  if (!found) co_return std::unexpected(found.error());
+  store::Admittance who{.connector = std::move(*found), .user = {}, .device = {}, .owner = {}};
+  if (who.connector && !author.user.none()) {
+    auto user = co_await parts_.store.user(author.user);
+    if (!user) co_return std::unexpected(user.error());
+    who.user = std::move(*user);
+  } else if (who.connector && !author.device.none()) {
+    auto device = co_await parts_.store.device(author.device);
+    if (!device) co_return std::unexpected(device.error());
+    who.device = std::move(*device);
+  }
+  const auto admission = judge(author, std::move(who));
   if (!admission) co_return std::unexpected(admission.error());
   co_return Result<void>{};
 }

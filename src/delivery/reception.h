@@ -1,5 +1,5 @@
-// Where doors hand documents in. Whatever can be refused is refused by open(), before a single octet is taken; what accept()
-// has answered is durable.
+// Where doors hand documents in. Whatever can be refused is refused by open(), before a single octet is taken, but for lack of room
+// for a small document, which shows at its end; what accept() has answered is durable.
 //
 // Concurrency: thread-safe; an Incoming is used by one task.
 #pragma once
@@ -168,6 +168,7 @@ class Reception {
     std::optional<store::Holding> owner{};  // of what a standing delegation opens
   };
   [[nodiscard]] Task<Result<Admission>> admit(Author author, std::string connector);
+  [[nodiscard]] Result<Admission> judge(const Author& author, store::Admittance found) const;
   [[nodiscard]] Result<std::string> admit_user(const Author& author, const std::optional<store::User>& user, const store::Connector& connector) const;
   [[nodiscard]] Result<std::string> admit_device(const Author& author, const std::optional<store::Device>& device, const store::Connector& connector) const;
   // By the PIN that was shown, or by the connector's standing delegation.

@@ -56,10 +56,12 @@ Task<Result<void>> IncomingDocument::append(Bytes octets) {
     base::wipe(octets.data(), octets.size());
     co_return Result<void>{};
   }
-  if (!writer_ && !lost_) {
-    if (auto begun = co_await begin(kSmallBytes); !begun) co_return begun;
+  Result<void> goes_on = lost_ ? Result<void>(lost()) : Result<void>{};
+  if (!writer_ && goes_on) goes_on = co_await begin(kSmallBytes);
+  if (!goes_on) {
+    base::wipe(octets.data(), octets.size());
+    co_return goes_on;
   }
-  if (lost_) co_return lost();
   const bool look = writer_->size_bytes() + octets.size() >= room_checked_;
   if (look) room_checked_ = writer_->size_bytes() + octets.size() + SpoolRoom::kLookEveryBytes;
   auto work = [writer = writer_, room = look ? room_ : nullptr, octets = std::move(octets)]() mutable -> Result<void> {

@@ -34,7 +34,7 @@ SpoolWriter::SpoolWriter(store::Files& files, std::string directory, DeliveryId 
 }
 
 SpoolWriter::~SpoolWriter() {
-  base::wipe(pending_.data(), pending_.size());
+  forget_pending();
   if (kept_ || !created_) return;
   file_.reset();
   // What cannot be removed now is set aside at the next start: no record knows it.
@@ -57,8 +57,16 @@ Result<void> SpoolWriter::write_chunk(Chunk which) {
   const auto sealed = cipher_.seal(chunks_, which, pending_);
   if (auto written = file_->pwrite(sealed, chunk_offset(chunks_)); !written) return disk_refused(written.error());
   ++chunks_;
+  held_ = std::max(held_, pending_.size());
   pending_.clear();
   return {};
+}
+
+void SpoolWriter::forget_pending() {
+  pending_.resize(std::max(held_, pending_.size()));
+  base::wipe(pending_.data(), pending_.size());
+  pending_ = Bytes();
+  held_ = 0;
 }
 
 Result<void> SpoolWriter::append(ByteView octets) {
@@ -106,8 +114,7 @@ Result<void> SpoolWriter::finish() {
     const std::lock_guard lock(syncing_);
     file_.reset();
   }
-  base::wipe(pending_.data(), pending_.size());
-  pending_ = Bytes();
+  forget_pending();
   return {};
 }
 

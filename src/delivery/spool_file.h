@@ -47,6 +47,7 @@ class SpoolWriter {
   [[nodiscard]] std::string path() const;
   [[nodiscard]] Result<void> write_chunk(Chunk which);
   [[nodiscard]] Result<void> sync();
+  void forget_pending();
 
   store::Files& files_;
   std::string directory_;
@@ -54,6 +55,7 @@ class SpoolWriter {
   DocumentCipher cipher_;
   std::unique_ptr<store::File> file_;
   Bytes pending_;  // at most a chunk: whether it is the last one shows with what follows
+  std::size_t held_ = 0;  // octets of its place that a chunk has lain in
   std::uint64_t chunks_ = 0;
   std::uint64_t size_bytes_ = 0;
   crypto::Sha256 hash_;

@@ -19,15 +19,24 @@ class AppPlaces {
     std::erase_if(apps_, [&](const auto& entry) { return entry.second.taken == 0 && entry.second.wanted_at + kRemembered < now; });
     auto& its = apps_[app];
     its.wanted_at = now;
-    const auto sure = sure_of(places);
-    std::size_t owed = 0;  // to the others
-    for (const auto& [name, other] : apps_) owed += name == app ? 0 : other.owed(sure, now);
-    if (taken_ >= places || (its.taken >= sure && places - taken_ <= owed)) {
+    if (!has_for(app, places, now)) {
       its.refused_at = now;
       return false;
     }
     add(its, now);
     return true;
+  }
+  // Whether it would get one.
+  [[nodiscard]] bool has_for(const std::string& app, std::size_t places, SteadyTime now) const {
+    if (taken_ >= places) return false;
+    const auto sure = sure_of(places);
+    std::size_t its = 0;
+    std::size_t owed = 0;  // to the others
+    for (const auto& [name, each] : apps_) {
+      if (name == app) its = each.taken;
+      else owed += each.owed(sure, now);
+    }
+    return its < sure || places - taken_ > owed;
   }
   // One beyond whatever bounds there are.
   void take_anyway(const std::string& app, SteadyTime now) {

@@ -33,15 +33,35 @@ std::expected<ExchangeGate::Place, ExchangeGate::Full> ExchangeGate::try_enter(c
   if (closed_ || lines_.contains(who.app)) return std::unexpected(Full::line);
   const auto lacking = missing(who);
   if (!lacking) return Place(*this, who);
-  if (lacking == Full::places) lacked_places_.refuse(places_.taken() / 2);
+  const auto bounds = bounds_();
+  if (lacking == Full::places) refuse_places(bounds);
   // As few as one app is sure of: another may hang on all the others.
-  if (lacking == Full::one_shots) lacked_one_shots_.refuse(std::min(one_shots_.sure_of(bounds_().one_shot), one_shots_.taken()));
+  if (lacking == Full::one_shots) {
+    const auto taken = one_shots_.taken();
+    lacked_one_shots_.refuse(std::min(one_shots_.sure_of(bounds.one_shot), taken), bounds.one_shot - std::min(bounds.one_shot, taken));
+  }
   return std::unexpected(*lacking);
 }
 
+void ExchangeGate::refuse_places(const Bounds& bounds) {
+  lacked_places_.refuse(places_.taken() / 2, bounds.parallel - std::min(bounds.parallel, places_.taken()));
+}
+
+bool ExchangeGate::is_waited_for() const {
+  if (lines_.empty()) return false;
+  const auto now = steady_.now();
+  const auto bounds = bounds_();
+  return std::ranges::any_of(lines_, [&](const auto& each) {
+    const auto& [app, line] = each;
+    const auto& first = line.front();
+    return !first.lacks_cap && places_.has_for(app, bounds.parallel, now) && (!first.one_shot || one_shots_.has_for(app, bounds.one_shot, now));
+  });
+}
+
 bool ExchangeGate::is_full() {
-  if (places_.taken() < bounds_().parallel) return false;
-  lacked_places_.refuse(places_.taken() / 2);
+  const auto bounds = bounds_();
+  if (places_.taken() < bounds.parallel) return false;
+  refuse_places(bounds);
   return true;
 }
 
@@ -72,7 +92,7 @@ Task<std::optional<ExchangeGate::Place>> ExchangeGate::stand_in_line(Passenger w
     const std::string& app;
     Line::iterator self;
     ~InLine() { gate.leave(app, self); }
-  } const in_line{*this, who.app, line.emplace(behind, executor_, haste)};
+  } const in_line{*this, who.app, line.emplace(behind, executor_, haste, who.one_shot)};
   const auto until = steady_.now() + patience;
   while (!closed_ && wanted()) {
     std::chrono::nanoseconds pause = until - steady_.now();
@@ -80,6 +100,7 @@ Task<std::optional<ExchangeGate::Place>> ExchangeGate::stand_in_line(Passenger w
     if (in_line.self == line.begin()) {
       const auto lacking = missing(who);
       if (!lacking) co_return Place(*this, who);
+      in_line.self->lacks_cap = lacking == Full::cap;
       if (lacking == Full::cap) pause = std::min(pause, kCapAgain);
     }
     co_await in_line.self->wake.wait_for(steady_, pause);

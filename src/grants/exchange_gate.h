@@ -76,6 +76,9 @@ class ExchangeGate {
   // Nobody enters any more who is not in haste, and who waits is turned away.
   void close();
 
+  // Whether somebody stands in a line for a place that is free now: who has just given one back leaves it to them.
+  [[nodiscard]] bool is_waited_for() const;
+
   [[nodiscard]] std::size_t in_flight() const { return places_.taken(); }
 
  private:
@@ -85,17 +88,27 @@ class ExchangeGate {
     bool since_any = false;
     std::size_t enough = 1;
     std::size_t back = 0;
+    std::size_t kept = 0;  // free all along, for those who are owed some
     [[nodiscard]] bool is_over() const { return since_any && back >= enough; }
-    void refuse(std::size_t enough_in) { *this = {.since_any = true, .enough = std::max<std::size_t>(1, enough_in), .back = since_any ? back : 0}; }
-    void take() { back -= std::min<std::size_t>(1, back); }
+    void refuse(std::size_t enough_in, std::size_t free) {
+      const auto came = since_any ? std::min(back, free) : 0;
+      *this = {.since_any = true, .enough = std::max<std::size_t>(1, enough_in), .back = came, .kept = free - came};
+    }
+    void take() {
+      auto& from = kept > 0 ? kept : back;
+      from -= std::min<std::size_t>(1, from);
+    }
   };
   enum class Haste { no, yes };
   struct Waiter {
-    Waiter(Executor executor, Haste haste_in) : wake(std::move(executor)), haste(haste_in) {}
+    Waiter(Executor executor, Haste haste_in, bool one_shot_in) : wake(std::move(executor)), haste(haste_in), one_shot(one_shot_in) {}
     base::Broadcast wake;
     Haste haste;
+    bool one_shot;
+    bool lacks_cap = false;  // when it looked last
   };
   using Line = std::list<Waiter>;
+  void refuse_places(const Bounds& bounds);
   [[nodiscard]] std::optional<Full> missing(const Passenger& who);  // takes everything, or nothing
   [[nodiscard]] Task<std::optional<Place>> stand_in_line(Passenger who, std::function<bool()> wanted, Seconds patience, Haste haste);
   void give_back(const std::string& app, bool one_shot);

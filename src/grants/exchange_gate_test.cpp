@@ -67,6 +67,33 @@ TEST_F(Gate, FirstComeFirstServedAndNobodyPassesALine) {
   EXPECT_EQ(gate.in_flight(), 1u);
 }
 
+TEST_F(Gate, WhoStandsInLineForAPlaceThatIsFreeIsWaitedForAndWhoLacksMoreIsNot) {
+  auto one = gate.try_enter({.app = "a", .one_shot = true, .cap = cap});
+  auto two = gate.try_enter({.app = "b", .cap = cap});
+  ASSERT_TRUE(one && two);
+  auto shot = enter("b", true);
+  turn();
+  EXPECT_FALSE(gate.is_waited_for()) << "nothing is free";
+  {
+    const auto gone = *std::move(two);
+  }
+  EXPECT_FALSE(gate.is_waited_for()) << "not of its kind";
+  {
+    const auto gone = *std::move(one);
+  }
+  EXPECT_TRUE(gate.is_waited_for());
+  until(shot);
+  EXPECT_FALSE(gate.is_waited_for()) << "it has come";
+  RateCap spent{RateCap::Limit{.requests = 1, .per = 60s}};
+  while (spent.take(steady.now())) {
+  }
+  auto capped = boost::asio::co_spawn(loop, gate.enter({.app = "c", .cap = spent}, [] { return true; }, 30s), boost::asio::use_future);
+  turn();
+  EXPECT_FALSE(gate.is_waited_for()) << "it may not go yet";
+  gate.close();
+  until(capped);
+}
+
 TEST_F(Gate, F4_OneShotPlacesAreFewer) {
   const auto first = gate.try_enter({.app = "a", .one_shot = true, .cap = cap});
   ASSERT_TRUE(first);

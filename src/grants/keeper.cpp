@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kTickMax = 1s;
 constexpr auto kRestAfterNothing = 5s;  // of a grant that is due and of which nothing could be done yet
+constexpr auto kLeftOverGood = 2s;
 constexpr std::size_t kLeftOverMax = 256;  // of an app, kept between two sweeps
 constexpr std::size_t kOthersTried = 3;  // apps a place that has come back is offered to, besides its own
 constexpr auto kQuickSweep = 25ms;
@@ -35,6 +36,12 @@ bool gave_way(Urge urge, const std::optional<Result<store::Grant>>& result, Node
   if (!result || !result->has_value()) return false;
   if (urge == Urge::merging) return true;  // and has asked nobody
   return urge == Urge::scheduled && !(*result)->lease_owner.none() && (*result)->lease_owner != node;
+}
+
+// What every other flight would end with as well.
+bool is_of_the_store(const Error& error) {
+  if (error.kind == ErrorKind::unavailable) return error.reason != "provider_unreachable";
+  return error.kind == ErrorKind::ambiguous || error.kind == ErrorKind::conflict || error.kind == ErrorKind::bug;
 }
 
 std::string people(std::int64_t count, std::string_view one, std::string_view many) {
@@ -151,8 +158,7 @@ Task<void> Keeper::tick() {
     resting.insert(resting.end(), capped.begin(), capped.end());
     const bool probes_some = std::ranges::any_of(apps_, [&](const auto& each) { return each.second.circuit.open() && each.second.circuit.would_admit(steady_now); });
     const auto parallel = parts_.tuning().parallel;
-    // Those whose flight has not claimed them yet are among them.
-    const std::size_t wanted = parallel * 2 + 64 + std::min(not_before_.size(), kRestingMax) +
+    const std::size_t wanted = (parallel - std::min(parallel, gate_.in_flight())) * 2 + 64 + passed_over_ + std::min(not_before_.size(), kRestingMax) +
                                (probes_some || !unprepared_.empty() ? kLookFurther : 0);
     const auto asked_at = parts_.steady.now();
     auto due = co_await parts_.store.due_grants(parts_.node, parts_.wall.now(), wanted, std::move(resting));
@@ -163,14 +169,24 @@ Task<void> Keeper::tick() {
       co_return;
     }
     due_unreadable_ = false;
-    if (is_first) left_over_.clear();
+    if (is_first) {
+      left_over_.clear();
+      left_over_at_ = parts_.steady.now();
+    }
     put_unprepared_last(*due);
     const auto probers = probers_among(*due);
     std::size_t started = 0;
+    bool full = false;
+    const auto passed_before = std::exchange(passed_over_, 0);
     const auto capped_before = capped.size();
     for (const auto& grant : *due) {
-      if (flights_.contains(grant.id) || not_before_.contains(grant.id)) continue;
-      if (gate_.is_full()) {
+      if (flights_.contains(grant.id)) {  // their claim is still on its way
+        ++passed_over_;
+        continue;
+      }
+      if (not_before_.contains(grant.id)) continue;
+      full = full || gate_.is_full();
+      if (full) {
         leave_over(grant);
         continue;
       }
@@ -207,7 +223,7 @@ Task<void> Keeper::tick() {
       const int rest = gate_.has_refused() ? kBusyRest : kSweepRest;
       again_at = asked_at + std::min<std::chrono::nanoseconds>(took * rest, kSweepRestMax);
     }
-    const bool others_may_follow = started > 0 || capped.size() > capped_before;
+    const bool others_may_follow = started > 0 || capped.size() > capped_before || passed_over_ > passed_before;
     if (!others_may_follow || due->size() < wanted) co_return;
   }
 }
@@ -353,9 +369,18 @@ void Keeper::leave_over(const store::DueGrant& grant) {
 
 std::shared_ptr<Keeper::Flight> Keeper::next_after(const Flight& landed) {
   if (landed.app.empty() || left_over_.empty() || stopping_ || !halted_.empty() || !may_send() || parts_.journal.failed()) return nullptr;
-  if (parts_.steady.now() < writes_rest_until_) return nullptr;
+  const auto now = parts_.steady.now();
+  if (now < writes_rest_until_) return nullptr;
+  if (now > left_over_at_ + kLeftOverGood) {  // others may have been at them since
+    left_over_.clear();
+    left_over_done_ = true;
+    return nullptr;
+  }
+  if (gate_.is_waited_for()) return nullptr;
   const auto& result = *landed.result;
-  if (!result && result.error().kind == ErrorKind::misconfigured) left_over_.erase(landed.app);
+  if (!result && is_of_the_store(result.error())) return nullptr;
+  const bool app_refused = result ? result->state == store::GrantState::paused : result.error().kind == ErrorKind::misconfigured;
+  if (app_refused) left_over_.erase(landed.app);
   if (auto next = next_of(landed.app)) return next;
   std::vector<std::pair<WallTime, std::string>> others;
   for (const auto& [app, waiting] : left_over_) {

@@ -379,6 +379,8 @@ class Keeper {
   SteadyTime others_again_at_{};  // ... where it looked behind the grants of apps that take no more
   // By app, the oldest first: found due by the last sweep, which had no place for them (F4). None is empty.
   std::map<std::string, std::deque<store::DueGrant>> left_over_;
+  SteadyTime left_over_at_{};
+  std::size_t passed_over_ = 0;  // by the last sweep: due, and under way already
   bool left_over_done_ = false;  // of an app that had some nothing is left: worth another sweep
   bool nudged_ = false;  // something has fallen due since the sweep under way began, if one is
   bool due_unreadable_ = false;  // what is due cannot be read, and that has been said
