@@ -404,8 +404,10 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
                                        std::move(place), limit, std::move(name_to_come));
 }
 
-Task<Result<OpenedConnector>> Reception::look(Submitter submitter, std::string connector) {
-  auto admission = co_await admit(author_of(submitter), std::move(connector));
+Task<Result<OpenedConnector>> Reception::look(Submitter submitter, std::string connector, std::uint32_t uses) {
+  auto author = author_of(submitter);
+  author.uses = uses;
+  auto admission = co_await admit(author, std::move(connector));
   if (!admission) co_return std::unexpected(admission.error());
   auto delegation = co_await open_grant(std::move(submitter), admission->connector, std::move(admission->owner));
   if (!delegation) co_return std::unexpected(delegation.error());

@@ -145,8 +145,8 @@ class Reception {
   [[nodiscard]] std::size_t uploads() const { return places_.taken(); }
 
   // Errors: not_found/`no_such_connector`, `no_such_grant`; refused/`invalid_credentials`; needs_person/`delegation_ended`;
-  // corrupt/`record_altered`; those of the store.
-  [[nodiscard]] Task<Result<OpenedConnector>> look(Submitter submitter, std::string connector);
+  // corrupt/`record_altered`; refused/`use_not_allowed` where one of `uses` is not among the submitter's; those of the store.
+  [[nodiscard]] Task<Result<OpenedConnector>> look(Submitter submitter, std::string connector, std::uint32_t uses = 0);
 
   // Whether the connector is for them: for doors that show it before anything is handed in. Errors:
   // not_found/`no_such_connector`; refused/`invalid_credentials`; corrupt/`record_altered`; those of the store.

@@ -36,8 +36,8 @@ IncomingDocument::IncomingDocument(Threads threads, Begin begin, std::shared_ptr
 
 IncomingDocument::~IncomingDocument() {
   base::wipe(small_.data(), small_.size());
-  // Removing the file is the disk thread's work.
-  if (writer_) threads_.disk->post([writer = std::move(writer_)]() mutable { writer.reset(); });
+  // Removing the file is the disk thread's work; of one that is kept nothing is open any more.
+  if (writer_ && !writer_->is_kept()) threads_.disk->post([writer = std::move(writer_)]() mutable { writer.reset(); });
 }
 
 Task<Result<void>> IncomingDocument::begin(std::uint64_t size_bytes) {

@@ -37,6 +37,7 @@ class SpoolWriter {
   // Writes the last chunk, then the header; when it returns, file and directory are on the medium, and the file is closed.
   [[nodiscard]] Result<void> finish();
   void keep() { kept_ = true; }
+  [[nodiscard]] bool is_kept() const { return kept_; }
 
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
   // Of the plaintext; once, after finish().

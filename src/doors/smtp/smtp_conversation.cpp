@@ -233,7 +233,7 @@ Task<bool> SmtpConversation::perform(BeginMail action) {
 }
 
 Task<Result<std::uint64_t>> SmtpConversation::limit_of(std::string connector) {
-  auto opened = co_await parts_.reception.look(submitter_again(*who_), connector);
+  auto opened = co_await parts_.reception.look(submitter_again(*who_), connector, store::kUseDeliver);
   if (!opened) co_return std::unexpected(opened.error());
   const auto limit = parts_.settings.size_bytes_max();
   const auto own = static_cast<std::uint64_t>(std::max<std::int64_t>(opened->connector.size_bytes_max, 0));
@@ -253,13 +253,11 @@ Task<bool> SmtpConversation::perform(AddRecipient action) {
 }
 
 Task<bool> SmtpConversation::add_connector(std::string connector) {
-  if (const auto may = co_await parts_.gate.check_uses(*who_, store::kUseDeliver); !may) {
-    session_.answer(reply_of(may.error()));
-    co_return true;
-  }
   const auto limit = co_await limit_of(connector);
   if (!limit) {
-    session_.answer(reply_of(limit.error()));
+    // What is wrong with whoever it is comes before what is wrong with the connector, and stands on the device's page.
+    const auto may = co_await parts_.gate.check_uses(*who_, store::kUseDeliver);
+    session_.answer(reply_of(may ? limit.error() : may.error()));
     co_return true;
   }
   if (parts_.post.carries_mail(opened_.at(connector)->connector)) {
