@@ -1,4 +1,4 @@
-"""Hand-outs at a steady pace: hand_out.py SERVER_URL SECONDS. Prints the cells of a row of bench/storm/run.sh.
+"""Hand-outs at a steady pace: hand_out.py SERVER_URL SECONDS quiet|storm. Prints the cells of a row of bench/storm/run.sh.
 
 Each request leaves at its time, whether or not those before have come back (RATE a second, over CONNECTIONS kept connections), and
 its latency counts from that time: what waits in the client waits for the server.
@@ -63,6 +63,8 @@ for thread in threads:
 if problems:
     sys.exit(str(problems[0]))
 rate = (refreshed() - count) / (time.monotonic() - begun)
+if (sys.argv[3] == "storm") != (rate > 0):
+    sys.exit(f"{rate:.0f} refreshes a second meanwhile: more USERS are needed where all were refreshed before the measuring began")
 latencies.sort()
 part = lambda share: latencies[min(len(latencies) - 1, int(share * len(latencies)))] * 1e3
 print(f"{len(latencies)} | {part(0.5):.1f} ms | {part(0.99):.1f} ms | {latencies[-1] * 1e3:.1f} ms | {rate:.0f}")

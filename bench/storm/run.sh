@@ -3,7 +3,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../load.sh"
 
 seconds="${1:-10}"
-users="${2:-60000}"
+users="${2:-90000}"
 build="${3:-build/bench}"
 build_of "$build" "$([ $# -ge 3 ] && echo yes || echo no)" latchkey populate
 
@@ -20,7 +20,7 @@ until_answers "https://localhost:$provider_port/token"
 printf '%s\n' "listen = \"127.0.0.1:$our_port\"" "public_url = \"http://127.0.0.1:$our_port\"" "outbound.ca_file = \"$work/cert.pem\"" \
   "outbound.allow = [\"127.0.0.1:$provider_port\", \"localhost:$provider_port\", \"[::1]:$provider_port\"]" >"$work/latchkey.toml"
 
-# measure WHEN: a folder whose grants are due (`now`) or not (`later`), and hand-outs at a steady pace meanwhile.
+# measure WHEN quiet|storm: a folder whose grants are due (`now`) or not (`later`), and hand-outs at a steady pace meanwhile.
 measure() {
   rm -rf "$work/data"
   "$build/populate" "$work/data" "$users" bench-rolling "https://localhost:$provider_port" bench/population/provider.json "$1"
@@ -28,10 +28,10 @@ measure() {
   our_pid=$!
   pids+=("$our_pid")
   until_answers "http://127.0.0.1:$our_port/readyz"
-  python3 bench/storm/hand_out.py "http://127.0.0.1:$our_port" "$seconds" || { tail -5 "$work/server.log" >&2; exit 1; }
+  python3 bench/storm/hand_out.py "http://127.0.0.1:$our_port" "$seconds" "$2" || { tail -5 "$work/server.log" >&2; exit 1; }
   kill "$our_pid"
   wait "$our_pid" || true
 }
 printf '| | hand-outs | p50 | p99 | worst | refreshes a second meanwhile |\n|---|---|---|---|---|---|\n'
-printf '| quiet | %s |\n' "$(measure later)"
-printf '| storm | %s |\n' "$(measure now)"
+printf '| quiet | %s |\n' "$(measure later quiet)"
+printf '| storm | %s |\n' "$(measure now storm)"
