@@ -238,10 +238,10 @@ TEST_F(SqliteFile, AFailedSyncStopsAllWritingUntilARestart) {
 
 // SQLite syncs the head of its log when that begins anew, and a batch that does not fit into its memory writes to the log before COMMIT.
 TEST_F(SqliteFile, ASyncThatFailsBeforeTheCommitStopsAllWritingToo) {
+  std::atomic<int> failed = 0;  // outlives the store, whose end asks the fault as well
   auto store = open_sqlite_store({.path = path(), .checkpoint_pages = 1, .vfs = vfs_.name()}, clock_, log_);
   ASSERT_TRUE(store);
   ASSERT_TRUE(set(**store, "a", "1"));
-  std::atomic<int> failed = 0;
   vfs_.set_fault([&failed](sqlite::FileCall call, std::string_view suffix) {
     if (call != sqlite::FileCall::sync || suffix != "-wal" || failed > 0) return SQLITE_OK;
     ++failed;
